@@ -45,7 +45,11 @@ export interface JoinRequest {
    * anew. Left out by who has nothing, as after a reload: then the server begins anew.
    */
   readonly incarnation?: string | undefined;
-  /** Of events the last that the client has heard; left out by who has heard none, as after a reload. */
+  /**
+   * Of events the last that the client has heard. Until an answer names the log, 0 of a random one: if the
+   * answer to a join is lost, who repeats it is known by that, and told again what came after. Left out, only
+   * what waits is told.
+   */
   readonly heard?: HeardEvents | undefined;
 }
 

@@ -54,8 +54,8 @@ export class RoomCalls {
     admission.checkVersion(request.mode, request.hash);
     const who = { keyHash: hashOf(request.key), user: context.user, name: request.name };
     const { found, isReturn } = admission.enter(request, who, admission.hostOf(context.peer));
-    this.#attach(context.session, found, request.incarnation);
     const { participant } = found;
+    this.#attach(context.session, found, request.incarnation);
     const { outbox } = participant;
     const { match } = found.room;
     return {

@@ -46,7 +46,7 @@ test("what was saved is told before what is said later, and by the same numbers"
     ],
     [0, [[3, "c"]]],
   ] as const) {
-    const outbox = Outbox.restore(waiting("a", "bb").save(characters));
+    const outbox = Outbox.restore(waiting("a", "bb").save(characters), "other");
     outbox.say("c", () => false);
     assert.deepEqual(told(outbox), expected);
   }
@@ -97,5 +97,33 @@ test("who comes back is told after what they have heard; who has heard another l
   ]);
   for (const number of [-5, 99, Number.MAX_SAFE_INTEGER]) {
     assert.equal(outbox.rejoin({ log: "log", number }), number < 0 ? 0 : 3);
+  }
+});
+
+test("whose answer was lost is told again what came after it, and who loads the page again is not", () => {
+  const outbox = waiting("a");
+  for (const [log, after] of [
+    ["other", 0],
+    ["other", 0],
+    ["of another page", 1],
+    ["other", 1],
+  ] as const) {
+    assert.equal(outbox.rejoin({ log, number: 0 }), after, log);
+    assert.equal(told(outbox).length, 1 - after);
+  }
+  assert.equal(outbox.rejoin(undefined), 1);
+  assert.equal(outbox.rejoin(undefined), 1);
+});
+
+test("who has heard what a crashed process said after a hand-over is told what is said in its stead", () => {
+  const saved = waiting("a", "b").save(99);
+  for (const said of [1, 9]) {
+    const outbox = Outbox.restore(saved, "other");
+    for (let left = said; left > 0; left--) outbox.say("c", () => false);
+    assert.equal(outbox.rejoin({ log: "log", number: 6 }), 2);
+    assert.equal(outbox.log, "other", "it begins anew");
+    assert.equal(told(outbox).length, said);
+    assert.equal(outbox.rejoin({ log: "log", number: 6 }), 2, "the answer was lost");
+    assert.equal(outbox.rejoin({ log: "other", number: 3 }), 3);
   }
 });

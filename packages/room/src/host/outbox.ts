@@ -28,8 +28,7 @@ type Send = (number: number, text: string) => boolean;
  * some.
  */
 export class Outbox {
-  /** Names what is numbered here; another one begins anew. */
-  readonly log: string;
+  #log: string;
   /** As JSON: what was said is the game's, and may be another thing later. */
   readonly #texts: string[] = [];
   /** The number of the event before the first of these. */
@@ -38,18 +37,35 @@ export class Outbox {
   #given = 0;
   #characters = 0;
   #givenCharacters = 0;
+  /** The other log of whom came last, while they have not shown that they know this one. */
+  #other: string | undefined;
+  /** After which number they were told on. */
+  #since = 0;
+  /** Until somebody comes back: the last that another process has saved, and the name of what is not its. */
+  #restored: HeardEvents | undefined;
 
   constructor(log: string) {
-    this.log = log;
+    this.#log = log;
   }
 
-  /** Goes on with what another process has saved. */
-  static restore({ log, before, given, texts }: SavedOutbox): Outbox {
+  /** Names what is numbered here; another one begins anew. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /**
+   * Goes on with what another process has saved.
+   *
+   * @param otherLog its name from now on, should they have heard what was said after that: a process that
+   *   has crashed went on with the same, too
+   */
+  static restore({ log, before, given, texts }: SavedOutbox, otherLog: string): Outbox {
     const outbox = new Outbox(log);
     outbox.#before = before;
     outbox.#texts.push(...texts);
     outbox.#characters = lengthOf(texts);
     outbox.#goTo(given);
+    outbox.#restored = { log: otherLog, number: before + texts.length };
     return outbox;
   }
 
@@ -83,11 +99,22 @@ export class Outbox {
   /**
    * Somebody comes, or comes back.
    *
-   * @param heard the last that they have heard. Of another log, or none: they are told what waits
+   * @param heard the last that they have heard. Of another log, or none: they are told what waits. If
+   *   the one before them came with that same other log, it is they, and the answer that named this log was
+   *   lost: they are told the same again
    * @returns the number after which they are told
    */
   rejoin(heard: HeardEvents | undefined): number {
-    if (heard?.log === this.log) this.#goTo(heard.number);
+    const restored = this.#restored;
+    this.#restored = undefined;
+    if (heard?.log !== this.log) {
+      if (heard !== undefined && heard.log === this.#other) this.#goTo(this.#since);
+    } else if (restored !== undefined && heard.number > restored.number) {
+      this.#log = restored.log;
+      this.#goTo(restored.number);
+    } else this.#goTo(heard.number);
+    this.#other = heard?.log === this.log ? undefined : heard?.log;
+    this.#since = this.#given;
     return this.#given;
   }
 

@@ -170,7 +170,7 @@ export class Seating {
     }
     for (const saved of participants) {
       const { said, seat } = saved;
-      const outbox = said === undefined ? new Outbox(this.#newName()) : Outbox.restore(said);
+      const outbox = said === undefined ? new Outbox(this.#newName()) : Outbox.restore(said, this.#newName());
       const participant = new Participant(saved, seat, outbox, game.input.cells, inputs, now);
       participant.inputs.restore(saved.inputs);
       participant.isAway = saved.isAway;

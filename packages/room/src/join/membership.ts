@@ -31,6 +31,9 @@ import {
 import { newKey } from "./key.ts";
 import type { JoinOptions, PlayEnd, PlayState, RoomSession } from "./options.ts";
 
+/** How many events are kept that come before the answer to a join: one read may bring them all. */
+const MOST_EARLY = 1_024;
+
 /**
  * A client's place in a room. It is taken by a key, and again by the same one whenever the session was
  * connected anew or the match moves; each time a lane is opened.
@@ -46,8 +49,8 @@ export abstract class Membership {
   readonly #over = new AbortController();
   readonly #stops: readonly (() => void)[];
   #answer: JoinAnswer | undefined;
-  /** The last event that was heard. */
-  #heard: HeardEvents | undefined;
+  /** The last event that was heard; until an answer names the log, of one that is only known here. */
+  #heard: HeardEvents = { log: newKey(), number: 0 };
   /** Events that came before the answer to a join was read. */
   #early: unknown[] = [];
   #lane: Lane | undefined;
@@ -72,8 +75,9 @@ export abstract class Membership {
       }),
       session.onMessage(ENDED, ({ data }) => this.#safely(() => this.#finish(readEnd(data)))),
       session.onMessage(EVENT, ({ data }) => {
-        if (this.#isJoining) this.#early.push(data);
-        else this.#safely(() => this.#event(data));
+        if (this.#isJoining) {
+          if (this.#early.push(data) > MOST_EARLY) this.#early.shift();
+        } else this.#safely(() => this.#event(data));
       }),
       session.onState(({ name }) => {
         if (name === "closed") this.#finish({ reason: "session_closed" });
@@ -260,10 +264,11 @@ export abstract class Membership {
   /** @param isEarly it came before the answer to a join was read: from before it, it is told again */
   #event(message: unknown, isEarly = false): void {
     const { number, data } = readEvent(message);
-    const { log = "", number: last = 0 } = this.#heard ?? {};
+    const { log, number: last } = this.#heard;
     if (number <= last || (isEarly && number > last + 1)) return;
     this.#heard = { log, number };
     this.#missed(number - last - 1);
+    if (this.#hasEnded) return; // Whoever was told what they missed has left.
     this.#safely(() => this.options.onEvent?.(data));
   }
 
@@ -275,8 +280,11 @@ export abstract class Membership {
   #hearOn(after: HeardEvents): void {
     const before = this.#heard;
     this.#heard = after;
-    if (before?.log === after.log) this.#missed(after.number - before.number);
-    for (const message of this.#early.splice(0)) this.#safely(() => this.#event(message, true));
+    if (before.log === after.log) this.#missed(after.number - before.number);
+    for (const message of this.#early.splice(0)) {
+      if (this.#hasEnded) return;
+      this.#safely(() => this.#event(message, true));
+    }
   }
 
   #request(incarnation: string | undefined): JoinRequest {
@@ -303,6 +311,7 @@ export abstract class Membership {
     this.#isMoving = false;
     if (isAnew) this.beginAnew();
     this.#hearOn(answer.events);
+    this.#over.signal.throwIfAborted(); // A handler of these has left.
     const over = sessionLane(this.#session, { onError });
     const ask = (request: unknown): Promise<unknown> =>
       this.#call(LANE, request).catch((error: unknown) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Random } from "@zocalo/integrity";
 import { FakeRoom } from "./fake-room.ts";
-import { joined, pass } from "./playing.ts";
+import { joined, joining, pass } from "./playing.ts";
 
 /** What one client hears: each event, which bears its number in all, and how many were missed before it. */
 async function listening(room: FakeRoom) {
@@ -105,4 +105,66 @@ test("whatever breaks, moves and is said: each event comes once, in order, or is
     misses += missed();
   }
   assert.ok(breaks > 100 && misses > 100, `${breaks} breaks, ${misses} missed`);
+});
+
+test("what is said after a first join whose answer is lost is told", async () => {
+  for (const isCut of [false, true]) {
+    const room = new FakeRoom({ seed: 94 });
+    const session = room.session();
+    session.lostAnswers = isCut ? 0 : 1;
+    const client = joining(room, {}, session);
+    await pass(room, 60);
+    room.knowsOfLosses = false;
+    room.say(["your role"]);
+    if (isCut) {
+      session.lose();
+      session.connect();
+    }
+    await pass(room, 12_000);
+    await client.joined;
+    assert.deepEqual(client.events, [["your role"]]);
+  }
+});
+
+test("who leaves in a handler of an event is told nothing more, and opens no lane", async () => {
+  for (const name of ["onEvent", "onMissed"] as const) {
+    const room = new FakeRoom({ seed: 95 });
+    let [told, lanes] = [0, 0];
+    const { play, session, ends } = await joined(room, {
+      [name]() {
+        told += 1;
+        void play.leave();
+      },
+      ...(name === "onMissed" && { onEvent: () => (told += 1) }),
+      lane(over) {
+        lanes += 1;
+        return over;
+      },
+    });
+    session.lose();
+    for (let number = 1; number <= 65; number++) room.say([number]);
+    session.connect();
+    await pass(room, 45);
+    session.tell("room.event", { number: name === "onEvent" ? 1 : 3, data: 0 });
+    await pass(room, 500);
+    assert.deepEqual([told, lanes, ends.length, session.handlers], [1, 1, 1, 0]);
+  }
+});
+
+test("of what comes while a join is not answered 1,024 are kept", async () => {
+  const room = new FakeRoom({ seed: 96 });
+  const { session, events } = await joined(room);
+  session.lose();
+  session.connect();
+  for (let number = 1; number <= 1_030; number++) session.tell("room.event", { number, data: number });
+  room.answers = () => ({ ...answer, events: { log: "e0", number: 6 } });
+  const answer = { room: "r1", mode: "arena", seat: 0, tick: -1, process: "p1", incarnation: "i2" };
+  await pass(room, 500);
+  assert.deepEqual([events.length, events[0]], [1_024, 7]);
+  session.lose();
+  session.connect();
+  for (let number = 1_031; number <= 2_055; number++) session.tell("room.event", { number, data: number });
+  room.answers = () => ({ ...answer, incarnation: "i3", events: { log: "e0", number: 1_030 } });
+  await pass(room, 500);
+  assert.equal(events.length, 1_024, "the first of them was dropped, so that the next did not follow");
 });

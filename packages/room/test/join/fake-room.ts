@@ -136,9 +136,12 @@ export class FakeRoom {
       session.message("room.event", { number, data: JSON.parse(text) }, this.knowsOfLosses);
   }
 
-  /** What was said is handed over to another process: as much of it. */
+  /** What was said is handed over to another process: as much of it. With the first its connections end. */
   handOverEvents(characters: number): void {
-    for (const seat of this.seats.values()) seat.outbox = Outbox.restore(seat.outbox.save(characters));
+    for (const seat of this.seats.values()) {
+      seat.session.lose();
+      seat.outbox = Outbox.restore(seat.outbox.save(characters), seat.outbox.log + "'");
+    }
   }
 
   /** What a call is answered with. */

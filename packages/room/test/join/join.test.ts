@@ -9,8 +9,8 @@ test("a client joins, plays, and sees itself ahead of the server and the rest be
   const { play, errors, states } = await joined(room);
   assert.match(room.requests[0]?.key ?? "", /^[\w-]{22}$/);
   assert.deepEqual(
-    { ...room.requests[0], key: "" },
-    { mode: "arena", name: "Ana", hash: game.layout.hash, key: "" },
+    { ...room.requests[0], key: "", heard: undefined },
+    { mode: "arena", name: "Ana", hash: game.layout.hash, key: "", heard: undefined },
   );
   assert.equal(play.state, "playing");
   assert.deepEqual([play.me, play.advance(room.clock.uptime())], [undefined, "waiting"]);

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 /** What `join` costs a page beside the parts of which it is made, in bytes. */
-const MOST_BYTES = 3_400;
+const MOST_BYTES = 3_450;
 const PARTS = [
   "defineGame",
   "vector",
