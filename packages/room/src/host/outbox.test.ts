@@ -113,6 +113,11 @@ test("whose answer was lost is told again what came after it, and who loads the 
   }
   assert.equal(outbox.rejoin(undefined), 1);
   assert.equal(outbox.rejoin(undefined), 1);
+
+  const moved = waiting("a");
+  moved.rejoin({ log: "other", number: 0 });
+  told(moved);
+  assert.equal(Outbox.restore(moved.save(99), "new").rejoin({ log: "other", number: 0 }), 0);
 });
 
 test("who has heard what a crashed process said after a hand-over is told what is said in its stead", () => {

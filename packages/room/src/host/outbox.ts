@@ -17,6 +17,8 @@ export type SavedOutbox = {
   readonly before: number;
   readonly given: number;
   readonly texts: readonly string[];
+  /** Of whom came last and has not shown that they know this log: what they know, and since when. */
+  readonly other?: { readonly log: string; readonly number: number };
 };
 
 /** Gives an event, as JSON, to the connection. False: it has no room, or there is none. */
@@ -59,12 +61,13 @@ export class Outbox {
    * @param otherLog its name from now on, should they have heard what was said after that: a process that
    *   has crashed went on with the same, too
    */
-  static restore({ log, before, given, texts }: SavedOutbox, otherLog: string): Outbox {
+  static restore({ log, before, given, texts, other }: SavedOutbox, otherLog: string): Outbox {
     const outbox = new Outbox(log);
     outbox.#before = before;
     outbox.#texts.push(...texts);
     outbox.#characters = lengthOf(texts);
     outbox.#goTo(given);
+    if (other !== undefined) [outbox.#other, outbox.#since] = [other.log, other.number];
     outbox.#restored = { log: otherLog, number: before + texts.length };
     return outbox;
   }
@@ -123,7 +126,9 @@ export class Outbox {
     let from = this.#texts.length;
     let left = mostCharacters;
     while (from > 0 && (left -= this.#texts[from - 1]?.length ?? 0) >= 0) from--;
-    return { log: this.log, before: this.#before + from, given: this.#given, texts: this.#texts.slice(from) };
+    const other = this.#other === undefined ? {} : { other: { log: this.#other, number: this.#since } };
+    const [before, texts] = [this.#before + from, this.#texts.slice(from)];
+    return { log: this.log, before, given: this.#given, texts, ...other };
   }
 
   /** The last that was given is this one, or the nearest that is known. */
