@@ -10,7 +10,7 @@ const TIMEOUT = { timeout: 60_000 };
 
 type Square = typeof squareRoom;
 
-const FAULTS = /a fault of the game|JSON cannot say|must be JSON|BigInt|at most 1048576|'isAlive'/;
+const FAULTS = /a fault of the game|JSON cannot say|must be JSON|BigInt|at most 1048512|'isAlive'/;
 
 function fault(): never {
   throw new Error("a fault of the game");
