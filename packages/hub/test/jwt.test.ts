@@ -265,6 +265,16 @@ test("a token may come in a cookie or a header of the request, and one of connec
   assert.equal(await userOf(asGuest, "random", from({ cookie: "session=a.b.c" })), "malformed");
 });
 
+test("a refresh counts by its own token alone, whatever cookie the connection began with", async () => {
+  const from: Peer = { ...peer, request: { url: "/ws", headers: { cookie: `session=${good()}` } } };
+  const authenticate = jwt({ ...secret, tokenFrom: "cookie:session" });
+  for (const given of ["", "random", undefined]) {
+    assert.equal((await authenticate({ token: given }, from))?.user, "ana");
+    assert.equal(await authenticate({ token: given, isRefresh: true }, from), null);
+  }
+  assert.equal((await authenticate({ token: good({ sub: "eve" }), isRefresh: true }, from))?.user, "eve");
+});
+
 test("what cannot be is refused when it is set up, and no secret is in the message", () => {
   const privatePem = pairs.rsa.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
   const short = "only 31 bytes, which is one less";

@@ -31,6 +31,8 @@ export interface AuthenticationRequest {
   readonly info?: JsonObject | undefined;
   /** `info` as the text that came: numbers of any length, and members in their order. */
   readonly infoJson?: string | undefined;
+  /** True of `refresh`: then nothing counts but the token, as the request of the connection is an old one. */
+  readonly isRefresh?: boolean;
 }
 
 /**

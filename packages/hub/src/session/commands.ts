@@ -54,7 +54,11 @@ export async function refresh(session: Caller, command: Refresh): Promise<void> 
   const { context, identity: former } = session;
   const to = session.answerTo(command);
   session.charge(COST.token);
-  const identity = await context.authentications.ask(context, { token: command.token }, session);
+  const identity = await context.authentications.ask(
+    context,
+    { token: command.token, isRefresh: true },
+    session,
+  );
   if (session.hasEnded) return;
   if (identity === undefined) {
     return session.refuse(new ProtocolError("unavailable", UNDECIDED), to, { retryMs: JUDGE_RETRY_MS });

@@ -157,7 +157,8 @@ export function jwt(options: JwtOptions): Authenticate {
   const { user, info } = checkedClaims(claims);
   return async (request: AuthenticationRequest, peer: Peer): Promise<Identity | null> => {
     const told = request.token || undefined;
-    const token = told !== undefined && isMeantAsJwt(told) ? told : (read(peer) ?? told);
+    const isTold = request.isRefresh === true || (told !== undefined && isMeantAsJwt(told));
+    const token = isTold ? told : (read(peer) ?? told);
     if (guests && (token === undefined || !isMeantAsJwt(token))) return guests(request, peer);
     try {
       if (token === undefined) throw new Refused("no_token");

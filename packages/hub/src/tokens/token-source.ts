@@ -20,7 +20,10 @@ export function tokenReader(source: string | undefined): ReadToken {
   return ({ request }) => textOf(request?.headers[field])?.replace(/^Bearer +/i, "") || undefined;
 }
 
-/** Where a header stands several times it is nobody's to say which one counts. */
+/**
+ * Node joins a header that stands several times by a comma, which no token has; of `authorization` it takes
+ * the first.
+ */
 function textOf(value: string | string[] | undefined): string | undefined {
   return typeof value === "string" ? value : undefined;
 }

@@ -62,6 +62,8 @@ export interface HeardEvents {
 
 /** An event of the room. Where its number is not the next one, those between were too many to be kept. */
 export interface EventMessage {
+  /** As in `HeardEvents`: what is of another one was said in another room, or before a crash. */
+  readonly log: string;
   readonly number: number;
   /** The game's own. */
   readonly data: unknown;

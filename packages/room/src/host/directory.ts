@@ -74,7 +74,10 @@ export class Directory {
 
   /** Says an event to who has a place, if they are there. @returns false if it was not taken */
   sendEvent(to: Participant, number: number, text: string): boolean {
-    return to.session !== "" && this.send(to, EVENT, { number, data: JSON.parse(text) as Json });
+    return (
+      to.session !== "" &&
+      this.send(to, EVENT, { log: to.outbox.log, number, data: JSON.parse(text) as Json })
+    );
   }
 
   /** A place is gone. */

@@ -47,9 +47,9 @@ export function readAnswer(given: unknown, asked?: string): JoinAnswer {
  * @throws RoomError `bad_answer`
  */
 export function readEvent(given: unknown): EventMessage {
-  const { number, data }: Unread<EventMessage> = Object(given);
+  const { log, number, data }: Unread<EventMessage> = Object(given);
   if (!Number.isSafeInteger(number)) bad("number", number);
-  return { number: number as number, data };
+  return { log: log as string, number: number as number, data };
 }
 
 /**

@@ -263,9 +263,9 @@ export abstract class Membership {
 
   /** @param isEarly it came before the answer to a join was read: from before it, it is told again */
   #event(message: unknown, isEarly = false): void {
-    const { number, data } = readEvent(message);
-    const { log, number: last } = this.#heard;
-    if (number <= last || (isEarly && number > last + 1)) return;
+    const { log, number, data } = readEvent(message);
+    const { number: last } = this.#heard;
+    if (log !== this.#heard.log || number <= last || (isEarly && number > last + 1)) return;
     this.#heard = { log, number };
     this.#missed(number - last - 1);
     if (this.#hasEnded) return; // Whoever was told what they missed has left.

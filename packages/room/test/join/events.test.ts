@@ -145,10 +145,24 @@ test("who leaves in a handler of an event is told nothing more, and opens no lan
     for (let number = 1; number <= 65; number++) room.say([number]);
     session.connect();
     await pass(room, 45);
-    session.tell("room.event", { number: name === "onEvent" ? 1 : 3, data: 0 });
+    session.tell("room.event", { log: "e0", number: name === "onEvent" ? 1 : 3, data: 0 });
     await pass(room, 500);
     assert.deepEqual([told, lanes, ends.length, session.handlers], [1, 1, 1, 0]);
   }
+});
+
+test("what another room says on the same session is not taken, before the answer to a join and after it", async () => {
+  const room = new FakeRoom({ seed: 97 });
+  const { heard, session, missed } = await listening(room);
+  const other = (): void => session.tell("room.event", { log: "of another room", number: 1, data: [99] });
+  other();
+  session.lose();
+  session.connect();
+  other();
+  await pass(room, 500);
+  room.say([1]);
+  await pass(room, 100);
+  assert.deepEqual([heard, missed()], [[1], 0]);
 });
 
 test("of what comes while a join is not answered 1,024 are kept", async () => {
@@ -156,14 +170,16 @@ test("of what comes while a join is not answered 1,024 are kept", async () => {
   const { session, events } = await joined(room);
   session.lose();
   session.connect();
-  for (let number = 1; number <= 1_030; number++) session.tell("room.event", { number, data: number });
+  for (let number = 1; number <= 1_030; number++)
+    session.tell("room.event", { log: "e0", number, data: number });
   room.answers = () => ({ ...answer, events: { log: "e0", number: 6 } });
   const answer = { room: "r1", mode: "arena", seat: 0, tick: -1, process: "p1", incarnation: "i2" };
   await pass(room, 500);
   assert.deepEqual([events.length, events[0]], [1_024, 7]);
   session.lose();
   session.connect();
-  for (let number = 1_031; number <= 2_055; number++) session.tell("room.event", { number, data: number });
+  for (let number = 1_031; number <= 2_055; number++)
+    session.tell("room.event", { log: "e0", number, data: number });
   room.answers = () => ({ ...answer, incarnation: "i3", events: { log: "e0", number: 1_030 } });
   await pass(room, 500);
   assert.equal(events.length, 1_024, "the first of them was dropped, so that the next did not follow");

@@ -126,14 +126,14 @@ export class FakeRoom {
 
   /** The room says something to all. */
   say(data: Json): void {
-    for (const { outbox, session } of this.seats.values()) {
-      outbox.say(data, this.#sender(session));
+    for (const seat of this.seats.values()) {
+      seat.outbox.say(data, this.#sender(seat));
     }
   }
 
-  #sender(session: FakeSession) {
+  #sender({ outbox: { log }, session }: Seat) {
     return (number: number, text: string): boolean =>
-      session.message("room.event", { number, data: JSON.parse(text) }, this.knowsOfLosses);
+      session.message("room.event", { log, number, data: JSON.parse(text) }, this.knowsOfLosses);
   }
 
   /** What was said is handed over to another process: as much of it. With the first its connections end. */
@@ -225,9 +225,9 @@ export class FakeRoom {
   }
 
   #send(seat: Seat, tick: number): void {
-    const { buffer, receiver, player, outbox, session } = seat;
+    const { buffer, receiver, player, outbox } = seat;
     const report = this.#report;
-    outbox.go(this.#sender(session));
+    outbox.go(this.#sender(seat));
     receiver.acknowledge(buffer.frames.tick, buffer.frames.bits);
     buffer.report(tick, report);
     report.own = player?.isAlive === true ? this.#snapshots.everything.idOf(player.slot) : -1;

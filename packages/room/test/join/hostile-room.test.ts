@@ -97,7 +97,7 @@ test("messages that are none are told, and end nothing", async () => {
   assert.equal(errors.length, 2 * rubbish.length);
   assert.ok(errors.every((error) => error instanceof RoomError && error.code === "bad_answer"));
   for (const data of [LONG, null, "lane"]) session.tell(LANE_NAME, data);
-  session.tell("room.event", { number: 1, data: LONG });
+  session.tell("room.event", { log: "e0", number: 1, data: LONG });
   await pass(room, 500, (now) => play.advance(now));
   assert.deepEqual([ends, events, play.state, errors.length], [[], [LONG], "playing", 2 * rubbish.length]);
   session.tell("room.ended", { reason: "closed", text: LONG });

@@ -66,7 +66,7 @@ test("a session of the SDK joins at a real hub: refused, joined, cut off, back, 
   });
   await play.send({ say: "hola" });
   assert.deepEqual(heard, [{ say: "hola" }]);
-  hub.send({ session: sessions.at(-1) ?? "" }, EVENT, { number: 8, data: "rain" });
+  hub.send({ session: sessions.at(-1) ?? "" }, EVENT, { log: "e", number: 8, data: "rain" });
   assert.equal(await said.promise, "rain");
 
   conns.at(-1)?.abort();

@@ -135,7 +135,7 @@ test("events go both ways, and what a handler throws is told", async () => {
     throw new Error(`no ${String(event)}`);
   };
   const { play, session, errors } = await joined(room, { onEvent });
-  session.tell("room.event", { number: 1, data: "rain" });
+  session.tell("room.event", { log: "e0", number: 1, data: "rain" });
   assert.match(String(errors), /no rain/);
   const sent = play.send({ say: "hola" });
   const kicked = assert.rejects(play.kick(3), { code: "unknown_method" });
